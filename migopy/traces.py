@@ -36,6 +36,13 @@ MACHINERY = (
 #: Characters of an error in one line.
 SUMMARY_WIDTH = 200
 
+#: What MongoDB says of index names in general, before it names the two indexes.
+GENERALITIES = (
+    ' When index names are not specified, they are auto generated and can cause'
+    ' conflicts.',
+    ' Please refer to our documentation.',
+)
+
 #: Lines of an error that is shown in full, and characters of each.
 LONGEST = 200
 WIDEST = 2000
@@ -82,7 +89,9 @@ def line_in(error: BaseException, path: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def summary(error: BaseException, secrets: Iterable[str] = ()) -> str:
+def summary(
+    error: BaseException, secrets: Iterable[str] = (), width: int = SUMMARY_WIDTH
+) -> str:
     """Say in a line what an exception says, with its type, without secrets.
 
     For an interruption it says who interrupted.
@@ -97,7 +106,7 @@ def summary(error: BaseException, secrets: Iterable[str] = ()) -> str:
     lines = said.strip().splitlines() or ['no message']
     kind = type(error).__name__
     first = ' '.join(_without_reply(f'{kind}: {lines[0]}').split())
-    return _cut(fit(first), SUMMARY_WIDTH)
+    return _cut(fit(first), width)
 
 
 def _cut(line: str, width: int) -> str:
@@ -112,7 +121,10 @@ def _without_reply(line: str) -> str:
     # PyMongo adds the server's whole reply, which tells more only for a bulk.
     if any(each in line for each in BULKS):
         return line
-    return without_command(line.partition(', full error: ')[0])
+    said = without_command(line.partition(', full error: ')[0])
+    for each in GENERALITIES:
+        said = said.replace(each, '')
+    return said
 
 
 def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:

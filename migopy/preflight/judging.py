@@ -48,6 +48,9 @@ CHECKS: tuple[Callable[[CheckedStep], Iterator[Finding]], ...] = (
     transaction_limits,
 )
 
+#: Characters of the error of a dry run that failed: it may name two indexes.
+WIDTH = 500
+
 
 class Ahead(NamedTuple):
     """A step that is to be judged: its file, and what a dry run has told of it.
@@ -121,13 +124,14 @@ def _of_server(step: CheckedStep, privileges: Privileges) -> Iterator[Finding]:
     yield from met
     for each in CHECKS:
         yield from each(step)
-    is_explained = lacking or (met and isinstance(tried.error, OperationFailure))
+    stops = any(each.is_problem for each in met)
+    is_explained = lacking or (stops and isinstance(tried.error, OperationFailure))
     if tried.error is not None and not is_explained:
         yield step.finding(
             'fails',
             PROBLEM,
             line_in(tried.error, tried.sightings.path) or 0,
-            f'it failed in the dry run: {summary(tried.error)}',
+            f'it failed in the dry run: {summary(tried.error, width=WIDTH)}',
             '',
             'see all of it by a dry run',
         )

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
 from unittest.mock import patch
 
-from migopy.operations import order_up, preflighting
 from migopy.preflight import builds, limits
-from tests.project import PlainTest
 from tests.shapes import up
+from tests.tried import LookedTest
 
 GEO = "db.places.create_index([('at', '2dsphere')])"
 TEXT = "db.places.create_index([('name', 'text')])"
 
 
-class LookedTest(PlainTest):
-    """A test that looks ahead in this process, and that changes nothing by it."""
+class ConflictTest(LookedTest):
+    """Indexes that are in each other's way."""
 
-    def found(self, body: str, top: str = '') -> list[dict[str, Any]]:
-        """Look at one migration; give what was found, as data."""
-        self.migration('001_x.py', up(body, top))
-        before = self.db.command('dbHash')['md5']
-        manager = self.manager()
-        order = order_up(manager, 'preflight', None)
-        looked = preflighting.preflight(manager._site, order, manager._observer)
-        self.assertEqual(self.db.command('dbHash')['md5'], before)
-        return [each.as_document() for each in looked.findings]
-
-    def names(self, body: str, top: str = '') -> list[str]:
-        """Look at one migration; give the names of what was found."""
-        return [each['name'] for each in self.found(body, top)]
-
-    def nothing(self, body: str, top: str = '') -> None:
-        """Look at one migration, and find nothing."""
-        self.assertEqual(self.found(body, top), [])
+    def test_both_are_named(self) -> None:
+        part = {'partialFilterExpression': {'total_of_the_invoice': {'$gt': 1}}}
+        self.db.users.create_index('name_of_the_customer', name='by', **part)
+        body = f"db.users.create_index('total_of_the_invoice', name='by', **{part})"
+        [found] = self.found(body)
+        self.assertEqual(found['name'], 'fails')
+        for each in ('key: { name_of_the_customer:', 'key: { total_of_the_invoice:'):
+            self.assertIn(each, found['what'])
+        self.assertNotIn('documentation', found['what'])
 
 
 class ObstacleTest(LookedTest):

@@ -15,35 +15,7 @@ from tests import server
 from tests.commands import Commands
 from tests.project import FabTest, PlainTest
 from tests.shapes import up
-
-ERRORS = 'from pymongo.errors import DuplicateKeyError, OperationFailure'
-
-
-class TriedTest(FabTest):
-    """A test that tries migrations, and that changes nothing by it."""
-
-    def state(self) -> Any:
-        """Hash the documents, and describe indexes and collections."""
-        names = sorted(self.db.list_collection_names())
-        return (
-            self.db.command('dbHash')['md5'],
-            [
-                (name, self.db[name].index_information())
-                for name in names
-                if 'viewOn' not in self.db[name].options()
-            ],
-            [self.db[name].options() for name in names],
-        )
-
-    def tried(self, *bodies: str, status: int = 0, top: str = ERRORS) -> str:
-        """Dry-run migrations; give what was said. Nothing is changed."""
-        for number, body in enumerate(bodies, 1):
-            self.migration(f'{number:03}_x.py', up(body, top))
-        before = self.state()
-        result = self.fab('migrations:execute,dry_run=yes')
-        self.assertEqual(result.status, status, result.said)
-        self.assertEqual(self.state(), before)
-        return result.stderr
+from tests.tried import ERRORS, TriedTest
 
 
 class FoundTest(TriedTest):

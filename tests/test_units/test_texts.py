@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unittest
 
+from pymongo.errors import OperationFailure
+
 from migopy.tell import Voice
 from migopy.tell.amounts import size
 from migopy.texts import fit, one_line, same_name, shortened, text_of, whole_number
@@ -125,6 +127,21 @@ class ErrorTest(unittest.TestCase):
                 self.assertNotRegex(line, 's3(?!cret$)|hunt', place)
                 wide = ValueError('x' * (place + 1800) + f' {said}')
                 self.assertNotRegex(excerpt(wide, 'nowhere.py'), 's3(?!cret$)', place)
+
+    def test_both_indexes_of_a_conflict_are_told(self) -> None:
+        """What MongoDB says of index names in general would leave no room for them."""
+        made = '{ v: 2, key: { %s: 1 }, name: "by" }'
+        indexes = f'Requested index: {made % "total"}, existing index: {made % "name"}'
+        error = OperationFailure(
+            'An existing index has the same name as the requested index. When index'
+            ' names are not specified, they are auto generated and can cause conflicts.'
+            f" Please refer to our documentation. {indexes}, full error: {{'ok': 0.0}}"
+        )
+        self.assertEqual(
+            summary(error),
+            'OperationFailure: An existing index has the same name as the requested'
+            f' index. {indexes}',
+        )
 
     def test_causes_are_told_without_the_server_s_reply(self) -> None:
         for reply in ("{'ok': 0}", "RawBSONDocument(b'\\x00')", "SON([('ok', 0)])"):
