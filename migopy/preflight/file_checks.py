@@ -35,10 +35,10 @@ CHECKS: tuple[Callable[[CheckedFile], Iterator[Finding]], ...] = (
 NAMES = frozenset(
     """
     arrays capped cursor-timeout disk drop-and-build duplicates empty-filter empty-up
-    fails geo index-build index-in-use large-write local-time member-behind member-down
-    no-way-back not-read not-shown oplog own-client rights scan shard-key standalone
-    text threads time-series transaction-limits validator watched where write-concern
-    write-per-document
+    expired fails geo index-build index-in-use large-write local-time member-behind
+    member-down no-way-back not-read not-shown oplog own-client rights scan shard-key
+    standalone text threads time-series transaction-limits validator watched where
+    write-concern write-per-document
     """.split()  # noqa: SIM905
 )
 

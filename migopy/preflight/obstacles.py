@@ -1,4 +1,4 @@
-"""Documents that stand in the way of an index or a validator, as a dry run met them."""
+"""Documents that stand in the way of an index or a validator, or expire by one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from migopy.preflight.checked_step import CheckedStep
-from migopy.preflight.findings import PROBLEM, Finding
-from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT, Foretold
+from migopy.preflight.findings import NOTICE, PROBLEM, Finding
+from migopy.standin import (
+    ARRAYS,
+    COUNTED,
+    DUPLICATES,
+    EXPIRED,
+    GEO,
+    MISFITS,
+    TEXT,
+    Foretold,
+)
 
 
 class Obstacle(NamedTuple):
@@ -16,6 +25,7 @@ class Obstacle(NamedTuple):
     what: str
     cost: str
     instead: str
+    severity: str = PROBLEM
 
 
 KINDS = {
@@ -43,6 +53,13 @@ KINDS = {
         'the migration fails there, and later writes of such documents would, too',
         'first correct them; GeoJSON is longitude, then latitude',
     ),
+    EXPIRED: Obstacle(
+        '{number} {documents} of {where} {have} expired already by {limit}',
+        'the server deletes them within about a minute, and no rollback brings them'
+        ' back',
+        'first a dump, or dates in that field which let those stay that are wanted',
+        NOTICE,
+    ),
     TEXT: Obstacle(
         'the index {subject} of {where} cannot take {number} {documents} whose'
         ' language field names a language that it does not know',
@@ -52,30 +69,46 @@ KINDS = {
 }
 
 
+#: By what documents expire in a time series and in a clustered collection.
+BY_OPTION = 'its expireAfterSeconds'
+
+NOT_COUNTED = (
+    'documents of {where} may have expired already by {limit}, which were not counted:'
+    ' {number}'
+)
+
+
 def obstacles(step: CheckedStep) -> Iterator[Finding]:
     """Find documents in the way of an index or a validator that would be made."""
     for found in step.tried.found:
         kind = KINDS.get(found.obstacle)
         if kind is None:
             continue
-        more = ' or more' if found.number >= COUNTED else ''
+        is_cut = found.number >= COUNTED and found.obstacle != EXPIRED
+        more = ' or more' if is_cut else ''
+        number = f'{found.number:,}{more}'
         is_one = found.number == 1
-        what = kind.what.format(
+        of_what = kind.what
+        if found.unknown:
+            of_what, number = NOT_COUNTED, found.unknown
+        what = of_what.format(
             subject=found.subject,
+            limit=f'the index {found.subject}' if found.subject else BY_OPTION,
             where=step.short(found.namespace),
-            number=f'{found.number:,}{more}',
+            number=number,
+            have='has' if is_one else 'have',
             values='value' if is_one else 'values',
             documents='document' if is_one else 'documents',
         )
         yield step.finding(
             found.obstacle,
-            PROBLEM,
+            kind.severity,
             _line_of(step, found),
             what,
             kind.cost,
             kind.instead,
             values=found.values,
-            number=found.number,
+            **({} if found.unknown else {'number': found.number}),
         )
 
 

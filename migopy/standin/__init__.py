@@ -7,6 +7,7 @@ lasts.
 
 from migopy.standin.checks import COUNTED as COUNTED
 from migopy.standin.findings import DUPLICATES as DUPLICATES
+from migopy.standin.findings import EXPIRED as EXPIRED
 from migopy.standin.findings import MISFITS as MISFITS
 from migopy.standin.findings import Foretold as Foretold
 from migopy.standin.findings import Unanswerable as Unanswerable

@@ -111,6 +111,7 @@ def _have_gone(world: World, namespace: str, known: Known, reason: str) -> None:
     ):
         world.loosened.add(namespace)
     world.constraints.drop_all(namespace)
+    world.expiring.drop_all(namespace)
     world.remove(namespace)
 
 
@@ -163,6 +164,7 @@ def rename(
     world.make(target, Known(known.kind, known.options, known.indexes))
     world.written.add(target)
     world.unmade.add(target)
+    world.expiring.move(source, target)
     for index in known.indexes.values():
         if index.get('unique'):
             world.constraints.add_index(target, index)

@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import NAMESPACE_NOT_FOUND, UNAUTHORIZED
 from migopy.standin import checks
 from migopy.standin.constraints import is_enforced
+from migopy.standin.expiring import OPTION, expires, is_sooner, tell_expired
 from migopy.standin.findings import MISFITS, Foretold
 from migopy.standin.indexes import index_of_keys, tell_unique
 from migopy.standin.world import (
@@ -58,7 +59,9 @@ def modify(
     if known is None:
         raise no_namespace()
     if known.kind != 'collection':
-        findings.append(Foretold(f'would change {known.kind} {namespace}, not tried'))
+        said = f'would change {known.kind} {namespace}, not tried'
+        if not _tell_of_collection(world, namespace, known, command, said, findings):
+            findings.append(Foretold(said))
         world.off_limits[namespace] = f'{namespace} would be another {known.kind}'
         return {'ok': 1.0}
     changed = {key: command[key] for key in command if key not in NO_OPTIONS}
@@ -74,10 +77,33 @@ def modify(
         reply.update(index)
     if OF_VALIDATION & set(changed):
         _validate(world, namespace, known, changed, findings)
-    elif changed:
+    elif changed and not _tell_of_collection(
+        world, namespace, known, command, f'would change {namespace}', findings
+    ):
         findings.append(Foretold(f'would change {", ".join(changed)} of {namespace}'))
     known.options = {**known.options, **changed}
     return reply
+
+
+def _tell_of_collection(
+    world: World,
+    namespace: str,
+    known: Known,
+    command: Document,
+    said: str,
+    findings: list[Foretold],
+) -> bool:
+    """Tell what expires of a time series or a clustered collection, if that is new."""
+    after, before = command.get(OPTION), known.options.get(OPTION)
+    # It may be 'off'.
+    if not is_sooner(before, after):
+        return False
+    series = known.options.get('timeseries', {})
+    pseudo = {'name': '', 'key': {series.get('timeField', '_id'): 1}, OPTION: after}
+    # A bucket is deleted as a whole, when all that it may have has expired.
+    span = int(series.get('bucketMaxSpanSeconds', 0))
+    tell_expired(world, findings, namespace, pseudo, said, span)
+    return True
 
 
 def _require_understood(world: World, database: str, command: Document) -> None:
@@ -147,10 +173,16 @@ def _modify_index(
         raise refused(2, 'BadValue', "can't hide _id index")
     if 'expireAfterSeconds' in options and 'expireAfterSeconds' not in index:
         _require_expirable(world, index)
-    if options.get('unique') and not index.get('unique'):
+    said = f'would change index {namespace}.{index["name"]}'
+    becomes_unique = bool(options.get('unique') and not index.get('unique'))
+    if becomes_unique:
         _make_unique(world, index, namespace, findings)
-    else:
-        findings.append(Foretold(f'would change index {namespace}.{index["name"]}'))
+    changed = {**index, **options}
+    world.expiring.drop_index(namespace, index)
+    if expires(changed) and is_sooner(index.get(OPTION), changed[OPTION]):
+        tell_expired(world, findings, namespace, changed, said)
+    elif not becomes_unique:
+        findings.append(Foretold(said))
     reply = {}
     for option, value in options.items():
         reply[f'{option}_old'] = index.get(option)

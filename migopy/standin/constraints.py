@@ -1,9 +1,9 @@
-"""Unique indexes and validators that would be there, and that nobody enforces."""
+"""Indexes and validators that would be there, and that nobody enforces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Document = dict[str, Any]
@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Constraint:
-    """A unique index, or a validator, that the server does not know of.
+    """A unique or TTL index, or a validator, that the server does not know of.
 
     One of `index` and `validator` is `None`. `broken` is by how many documents or
     values it was broken when it was made.
@@ -35,10 +35,10 @@ class Constraints:
         self._all: list[Constraint] = []
         self._written: set[str] = set()
 
-    def add_index(self, namespace: str, index: Document) -> None:
-        """Add a unique index, which no document breaks."""
+    def add_index(self, namespace: str, index: Document, broken: int = 0) -> None:
+        """Add a unique index, or a TTL index with the documents that have expired."""
         name = f'the unique index {namespace}.{index["name"]}'
-        self._add(Constraint(namespace, name, index, None, 0))
+        self._add(Constraint(namespace, name, index, None, broken))
 
     def add_validator(
         self, namespace: str, options: Mapping[str, Any], broken: int = 0
@@ -50,12 +50,20 @@ class Constraints:
             self._add(Constraint(namespace, name, None, validator, broken))
 
     def drop_index(self, namespace: str, index: Document) -> None:
-        """Drop a unique index, if it is one of these."""
+        """Drop an index, if it is one of these."""
         self._all = [
             each
             for each in self._all
             if each.namespace != namespace or each.index != index
         ]
+
+    def move(self, namespace: str, target: str) -> None:
+        """Have those of a collection be of another one, and be checked there."""
+        self._all = [
+            replace(each, namespace=target) if each.namespace == namespace else each
+            for each in self._all
+        ]
+        self._written.add(target)
 
     def drop_validator(self, namespace: str) -> None:
         """Drop the validator of a collection, if it is one of these."""

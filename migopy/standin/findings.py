@@ -13,7 +13,8 @@ class Foretold(NamedTuple):
     the eyes of whoever asked and for no log, each with how often it is there, if that
     is known. If something stands in the command's way, `obstacle` is `DUPLICATES` or
     another word for it; `namespace`, `subject` (an index there) and `number` say where,
-    and how many documents or values do, at most `COUNTED`.
+    and how many documents or values do, at most `COUNTED`. Nothing stops where it is
+    `EXPIRED`: those are all counted, or `unknown` says why they were not.
     """
 
     text: str
@@ -22,6 +23,7 @@ class Foretold(NamedTuple):
     namespace: str = ''
     subject: str = ''
     number: int = 0
+    unknown: str = ''
 
 
 class Unanswerable(BaseException):
@@ -39,3 +41,6 @@ class Unanswerable(BaseException):
 #: What can stand in the way of a unique index, and of a validator.
 DUPLICATES = 'duplicates'
 MISFITS = 'validator'
+
+#: What stands in no way, and is deleted afterwards.
+EXPIRED = 'expired'

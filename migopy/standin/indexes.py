@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import DUPLICATE_KEY
 from migopy.effects import whole_reply
 from migopy.standin import checks
+from migopy.standin.expiring import expires, tell_expired
 from migopy.standin.findings import DUPLICATES, Foretold, Unanswerable
 from migopy.standin.unindexable import Refused, unindexable
 from migopy.standin.world import (
@@ -25,7 +26,7 @@ from migopy.standin.world import (
 )
 
 #: Options of a collection that its indexes depend on.
-OF_INDEXES = ('collation', 'clusteredIndex')
+OF_INDEXES = ('capped', 'clusteredIndex', 'collation', 'max', 'size')
 
 
 def create_indexes(
@@ -58,8 +59,12 @@ def create_indexes(
         if refusal is not None:
             _tell_refusal(findings, namespace, index['name'], documents, refusal)
             raise _as_of_the_build(refusal.error, namespace)
-        if not index.get('unique'):
+        # From a capped collection nothing is deleted: it may not have such an index.
+        if expires(index) and not known.options.get('capped'):
+            tell_expired(world, findings, namespace, index, f'would make index {said}')
+        elif not index.get('unique'):
             findings.append(Foretold(f'would make index {said}: {documents}'))
+        if not index.get('unique'):
             continue
         found = checks.duplicates(world, namespace, index)
         tell_unique(findings, namespace, index['name'], documents, found)
@@ -81,6 +86,9 @@ def _for_real(
     _, made = _tried(world, namespace, known, command['indexes'])
     reply = world.database(database).command(command, session=world.session)
     known.indexes.update({index['name']: index for index in made})
+    for index in made:
+        if expires(index):
+            world.expiring.add_index(namespace, index)
     world.make(namespace, known)
     return dict(reply)
 
@@ -201,6 +209,7 @@ def drop_indexes(
     before = len(known.indexes)
     for index in _meant(known, command.get('index', [])):
         known.indexes.pop(index['name'])
+        world.expiring.drop_index(namespace, index)
         if index.get('unique'):
             world.loosened.add(namespace)
             world.constraints.drop_index(namespace, index)

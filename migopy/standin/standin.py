@@ -22,6 +22,7 @@ from migopy.standin.collections import (
     rename,
 )
 from migopy.standin.collmod import modify
+from migopy.standin.expiring import expired_since
 from migopy.standin.findings import Foretold, Unanswerable
 from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
@@ -198,12 +199,14 @@ class StandIn:
         if target is not None:
             self._world.written.update(target.split(' + '))
             self._world.constraints.note_writes(target.split(' + '))
+            self._world.expiring.note_writes(target.split(' + '))
 
     def settle(self) -> str:
         """Say what the step has written that what it has made would have refused.
 
-        It is `''` where there is nothing of that.
+        It is `''` where there is nothing of that. What has expired by then is found.
         """
+        self.findings += expired_since(self._world)
         return '; '.join(broken_since(self._world))
 
     def _touch(self, name: str, database: str, command: Mapping[str, Any]) -> None:

@@ -73,6 +73,8 @@ class World:
         #: What the transaction itself has made and would have dropped.
         self.remains: set[str] = set()
         self.constraints = Constraints()
+        #: The TTL indexes that would be there, and that delete nothing.
+        self.expiring = Constraints()
         self._known: dict[str, Known | None] = {}
         self.version = tuple(client.server_info(session=outside)['versionArray'])
 
