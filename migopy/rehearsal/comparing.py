@@ -23,6 +23,7 @@ from migopy.rehearsal.fingerprint import Fingerprint, Shape
 from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Deviation, Kind
 from migopy.server import reason_of
+from migopy.texts import counted
 
 #: How many documents of a collection are shown, and seconds to find them.
 SHOWN = 3
@@ -77,10 +78,42 @@ def deviations(
             found.append(_alone(name, now[name], Kind.EXTRA))
         else:
             found += list(_shapes(name, was[name], now[name]))
-            if was[name].digest != now[name].digest:
+            if was[name].measured and now[name].measured:
+                found += list(_series(name, was[name], now[name], is_made_again))
+            elif was[name].digest != now[name].digest:
                 search = Search(f'{preserver.db.name}.{name}', is_made_again)
                 found.append(_documents(name, preserver, search))
     return found
+
+
+def only_counted(was: Fingerprint, now: Fingerprint) -> list[str]:
+    """List the time series of which nothing but the number of documents is known."""
+    return [
+        name
+        for name in sorted({*was} & {*now})
+        if was[name].digest != now[name].digest
+        and was[name].measured == now[name].measured
+        and _is_counted(now[name])
+    ]
+
+
+def _is_counted(shape: Shape) -> bool:
+    return shape.measured is not None and shape.measured.whole is None
+
+
+def _series(
+    name: str, was: Shape, now: Shape, is_made_again: bool
+) -> Iterator[Deviation]:
+    """Compare the documents of a time series, in whatever order they are."""
+    before, after = was.measured, now.measured
+    if before is None or after is None or was.digest == now.digest:
+        return
+    if before.number != after.number:
+        said = f'{counted(after.number, "document")} in place of {before.number:,}'
+        yield Deviation(name, Kind.NUMBER, said)
+    elif before.whole != after.whole:
+        is_same = is_made_again and before.bodies == after.bodies
+        yield Deviation(name, Kind.IDS if is_same else Kind.DOCUMENTS)
 
 
 def _alone(name: str, shape: Shape, kind: Kind) -> Deviation:

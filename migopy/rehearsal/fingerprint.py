@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.dumps import plain_database
+from migopy.rehearsal.measured import Measured, measured
 from migopy.undo import OPTION_DEFAULTS
 
 SYSTEM = 'system.'
@@ -26,7 +27,8 @@ class Shape:
     """A collection, view or time series: all about it but its documents.
 
     Invariant: two have the same `digest` only if their documents are the same, byte for
-    byte; a view has none. `options` and `indexes` are by name, each as bytes.
+    byte; a view has none. `options` and `indexes` are by name, each as bytes. A time
+    series has what was `measured`, too: the same documents may have another digest.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Shape:
     indexes: Mapping[str, bytes]
     unique: Set[str]
     digest: str | None
+    measured: Measured | None = None
 
     @property
     def is_bare(self) -> bool:
@@ -69,18 +72,21 @@ def fingerprint_of(
         if each['name'] not in excluded and not each['name'].startswith(SYSTEM)
     }
     untouched = {
-        name: earlier[name].digest
+        name: earlier[name]
         for name in found.keys() - touched
-        if earlier and name in earlier and earlier[name].has_documents
+        if earlier and name in earlier and earlier[name].kind != 'view'
     }
-    digests = {**untouched, **_digests_beside(db, found.keys() - untouched.keys())}
+    digests = _digests_beside(db, found.keys() - untouched.keys())
     shapes = {}
     for name, each in found.items():
         kind = str(each['type'])
         indexes = [] if kind == 'view' else list(db[name].list_indexes())
-        digest = digests.get(name)
-        if kind == 'timeseries':
+        digest, read = digests.get(name), None
+        if name in untouched:
+            digest, read = untouched[name].digest, untouched[name].measured
+        elif kind == 'timeseries':
             digest = digests.get(BUCKETS + name) or _read(db, BUCKETS + name)
+            read = measured(db, name)
         options = {
             key: encode({key: value})
             for key, value in each['options'].items()
@@ -88,7 +94,7 @@ def fingerprint_of(
         }
         by_name = {str(index['name']): encode(index) for index in indexes}
         unique = {str(index['name']) for index in indexes if index.get('unique')}
-        shapes[name] = Shape(kind, options, by_name, unique, digest)
+        shapes[name] = Shape(kind, options, by_name, unique, digest, read)
     return shapes
 
 

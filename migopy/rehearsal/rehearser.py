@@ -11,7 +11,7 @@ from migopy.commands import Command, Part
 from migopy.dumps import plain_database
 from migopy.effects import Effects, Recording
 from migopy.errors import MigopyException
-from migopy.rehearsal.comparing import deviations
+from migopy.rehearsal.comparing import deviations, only_counted
 from migopy.rehearsal.copying import Copied
 from migopy.rehearsal.fingerprint import Fingerprint, fingerprint_of
 from migopy.rehearsal.guard import Guard, RefusedElsewhere
@@ -155,11 +155,14 @@ class Rehearser:
                 return self._end(found, after, [was, first])
             now = self._state(found, after, first)
             found.after_down = deviations(was, now, is_made_again=False)
+            found.cautions += _counted(was.state, now)
         found.stages.append(self._run(up, [first], place, count))
         if found.failure is not None:
             return self._end(found, after, [was, first])
         again = self._state(found, after, first)
         found.after_up = deviations(first, again, is_made_again=True)
+        counted = _counted(first.state, again)
+        found.cautions += [each for each in counted if each not in found.cautions]
         return self._end(found, again, [was, first])
 
     def _end(
@@ -255,6 +258,10 @@ class Rehearser:
         touched = {each[len(own) :] for each in namespaces if each.startswith(own)}
         factor = self._copied.factor(touched)
         return None if factor is None else round(stage.milliseconds * factor)
+
+
+def _counted(was: Fingerprint, now: Fingerprint) -> list[Caution]:
+    return [Caution('counted', each) for each in only_counted(was, now)]
 
 
 def _namespaces(effects: Effects) -> list[str]:

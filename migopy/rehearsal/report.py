@@ -25,6 +25,8 @@ class Kind(Enum):
     INDEX_EXTRA = 'index extra'
     INDEX_CHANGED = 'index changed'
     DOCUMENTS = 'documents'
+    #: A time series has more documents, or fewer.
+    NUMBER = 'number of documents'
     #: Its documents differ only in the order of their fields, which few care about.
     ORDER = 'order of fields'
     #: Its documents differ only in their `_id`s, which were generated anew.

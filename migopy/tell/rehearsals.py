@@ -36,6 +36,7 @@ DIFFERS = {
     Kind.INDEX_EXTRA: 'index {0}.{1} is new',
     Kind.INDEX_CHANGED: 'index {0}.{1} differs',
     Kind.DOCUMENTS: 'documents of {0} differ',
+    Kind.NUMBER: '{0} has {1}',
     Kind.EMPTY: 'the empty collection {0} is {1}',
     Kind.IDS: 'documents of {0} have other generated _ids, nothing else',
     Kind.ORDER: 'documents of {0} have their fields in another order, nothing else',
@@ -44,6 +45,7 @@ DIFFERS = {
 #: What is said of things that a rehearsal cannot tell.
 CAUTIONS = {
     'other database': 'it wrote to {0}, which was not copied and is not compared',
+    'counted': 'the documents of {0} were counted, not compared: they are too many',
     'unheard': '{0}: what that does is neither refused nor compared',
     'unique': 'whether {0} is unique is not known: only a sample was looked at',
 }

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import unittest
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -16,7 +17,7 @@ from pymongo.errors import AutoReconnect
 from migopy import MigopyException
 from migopy.face.spelling import CommandSpelling
 from migopy.operations.rehearsing import _of_versions
-from migopy.rehearsal import rehearser
+from migopy.rehearsal import measured, rehearser
 from migopy.rehearsal import server as rehearsal_server
 from migopy.rehearsal.server import PREFIX
 from migopy.state import LockLost
@@ -317,6 +318,102 @@ class RehearseTest(PlainTest):
         self.assertIn('collection names is missing', said)
         self.assertIn('documents of sorted differ', said)
         self.assertNotIn('ring', said)
+
+    def series(self) -> None:
+        """Have a time series; its documents are packed as they come."""
+        if self.client.server_info()['versionArray'] < [5, 0]:
+            self.skipTest('It has no time series.')
+        made = {'timeField': 'at', 'metaField': 'of'}
+        self.db.create_collection('events', timeseries=made)
+        self.db.events.insert_many(
+            {'_id': i, 'at': datetime(2026, 1, 1 + i), 'of': i % 2} for i in range(9)
+        )
+        self.before = contents(self.db)
+
+    def test_a_time_series_that_is_made(self) -> None:
+        self.series()
+        self.migration(
+            NAME,
+            """
+            from datetime import datetime
+
+            def up(db):
+                db.create_collection('heat', timeseries={'timeField': 'at'})
+                db.heat.insert_many({'at': datetime(2026, 1, 1), 'n': n} for n in 'ab')
+                db.heat.insert_one({'at': datetime(2026, 1, 1), 'n': 1, 'm': 1})
+
+            def down(db):
+                db.heat.drop()
+            """,
+        )
+        said = self.rehearse()
+        self.assertIn('documents of heat have other generated _ids, nothing', said)
+        self.assertNotIn('events', said.partition('Rehearsing the up')[2])
+
+    def test_a_time_series_that_is_changed(self) -> None:
+        self.series()
+        body = """
+            from datetime import datetime
+
+            def up(db):
+                db.command('collMod', 'events', expireAfterSeconds=10**9)
+                for i in (7, 8):
+                    doc = {'_id': i, 'at': datetime(2026, 1, 1, i), 'of': 7}
+                    db.events.insert_one(doc)
+                db.events.create_index([('of', 1), ('at', 1)])
+
+            def down(db):
+                db.events.delete_many({'of': %s})
+                db.events.drop_index('of_1_at_1')
+                db.command('collMod', 'events', expireAfterSeconds='off')
+        """
+        self.migration(NAME, body % 7)
+        self.assertIn('brings back all that was', self.rehearse())
+        with mock.patch.object(measured, 'MOST', 3):
+            said = self.rehearse()
+        self.assertIn('documents of events were counted, not compared', said)
+        self.migration(NAME, body % 1)
+        self.assertIn('events has 7 documents in place of 9', self.fails())
+
+    def test_a_time_series_that_is_packed_anew(self) -> None:
+        self.series()
+        body = """
+            def up(db):
+                docs = sorted(db.events.find(), key=lambda each: -each['_id'])
+                db.events.drop()
+                made = {'timeField': 'at', 'metaField': 'of'}
+                db.create_collection('events', timeseries=made)
+                for doc in docs:
+                    db.events.insert_one({'of': doc['of'], **doc, %s})
+
+            def down(db):
+                pass
+        """
+        self.migration(NAME, body % '')
+        self.assertIn('brings back all that was', self.rehearse())
+        self.migration(NAME, body % "'n': 1")
+        self.assertIn('documents of events differ', self.fails())
+        with mock.patch.object(measured, 'MOST', 3):
+            said = self.rehearse()
+        self.assertIn('documents of events were counted, not compared', said)
+
+    def test_a_view(self) -> None:
+        """It is compared by its definition."""
+        self.db.create_collection('names', viewOn='users', pipeline=[])
+        self.before = contents(self.db)
+        body = """
+            def up(db):
+                db.create_collection('ids', viewOn='users', pipeline=[])
+                db.command('collMod', 'names', viewOn='users', pipeline=[{'$skip': 1}])
+
+            def down(db):
+                db.ids.drop()
+                db.command('collMod', 'names', viewOn='users', pipeline=[%s])
+        """
+        self.migration(NAME, body % '')
+        self.assertIn('brings back all that was', self.rehearse())
+        self.migration(NAME, body % "{'$skip': 2}")
+        self.assertIn('the option pipeline of names differs', self.fails())
 
     def test_a_transaction(self) -> None:
         self.migration(NAME, 'transaction = True\n' + INEXACT.replace('    ', '', 1))
