@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote_plus
 
 from migopy.dumps.documents import Damaged, read_batches
 from migopy.dumps.format import (
@@ -133,6 +134,16 @@ class Dump:
         """Read the names of the collections that it holds; raises `Damaged`."""
         files = (self.path / name for name in self.files if name.endswith(METADATA))
         return {Stored.read(file).name for file in files}
+
+    @property
+    def data_bytes(self) -> dict[str, int]:
+        """Give the bytes of each collection's documents by its name; reads nothing."""
+        sizes = ((path.partition('/')[2], size) for path, size in self.files.items())
+        return {
+            unquote_plus(name[: -len(DATA)]): size
+            for name, size in sizes
+            if name.endswith(DATA)
+        }
 
     @property
     def has_oplog(self) -> bool:

@@ -11,8 +11,8 @@ from pymongo.errors import PyMongoError
 
 from migopy.errors import enumerated
 from migopy.face import Asking
-from migopy.operations.ways_back import first_runs, servers
-from migopy.run import Observer, OwnNames, Unfinished, read_open_runs
+from migopy.operations.ways_back import first_runs, has_own_alone, servers
+from migopy.run import Observer, Unfinished, read_open_runs
 from migopy.site import Site
 from migopy.state import RESTORE, Holder, Lock, LockLost, Run
 from migopy.tell import IS_LOST, ago
@@ -52,7 +52,7 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
             raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
         there = _collections(site)
-        is_empty = there is not None and _has_own_alone(site, there)
+        is_empty = there is not None and has_own_alone(site, there)
         made = dumps.make(
             site.db,
             None if is_empty else keep,
@@ -106,15 +106,6 @@ def _collections(site: Site) -> list[str] | None:
     with suppress(PyMongoError):
         return list(site.db.list_collection_names())
     return None
-
-
-def _has_own_alone(site: Site, there: Sequence[str]) -> bool:
-    """Tell whether there is nothing in the database but what migopy keeps there."""
-    from migopy.dumps import STAGED
-
-    own = OwnNames.of(site)
-    others = [n for n in there if not own.has(n) and not n.startswith(STAGED)]
-    return all(n.startswith('system.') and n != 'system.js' for n in others)
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pymongo.errors import PyMongoError
@@ -13,6 +14,7 @@ from migopy.files import Migration
 from migopy.operations.orders import Order
 from migopy.run import (
     AlreadyRegistered,
+    OwnNames,
     Plan,
     Unfinished,
     by_migration,
@@ -21,7 +23,7 @@ from migopy.run import (
 )
 from migopy.site import Site
 from migopy.state import Run
-from migopy.tell import going_back
+from migopy.tell import KeptDumps, going_back
 from migopy.terminal import unheard
 
 if TYPE_CHECKING:
@@ -80,6 +82,41 @@ def way_back(site: Site, unfinished: Sequence[Run]) -> Dump | None:
     return None
 
 
+def of_what_was(site: Site, plan: Plan) -> Dump | None:
+    """Find the dump to go back to if a database was dropped: nothing is registered.
+
+    One in which something was registered is taken before others, as it tells that.
+    """
+    folder = Path(site.settings.base, site.settings.dump_directory)
+    if plan.records or plan.foreign or plan.runs or not folder.is_dir():
+        return None
+    with suppress(MigopyException, PyMongoError):
+        found = [each for each in dumps(site, of_here=True) if holds_any(site, each)]
+        if not found:
+            return None
+        registry = site.registry.collection.name
+        known = [each for each in found if each.data_bytes.get(registry)]
+        # One from before the first deploy tells nothing while there are documents.
+        is_gone = not known and has_own_alone(site, site.db.list_collection_names())
+        return next(reversed(known or (found if is_gone else [])), None)
+    return None
+
+
+def has_own_alone(site: Site, there: Sequence[str]) -> bool:
+    """Tell whether there is nothing in the database but what migopy keeps there."""
+    from migopy.dumps import STAGED
+
+    own = OwnNames.of(site)
+    others = [n for n in there if not own.has(n) and not n.startswith(STAGED)]
+    return all(n.startswith('system.') and n != 'system.js' for n in others)
+
+
+def holds_any(site: Site, dump: Dump) -> bool:
+    """Tell whether a dump holds any document that is not migopy's own."""
+    own = OwnNames.of(site)
+    return any(size and not own.has(name) for name, size in dump.data_bytes.items())
+
+
 def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
     """Give what an order takes of a plan; raises what it does.
 
@@ -111,11 +148,17 @@ def ran_in_vain(site: Site, plan: Plan, name: str) -> bool:
         return site.history.did_nothing(plan.of_name(name))
 
 
-def offered(site: Site, found: Sequence[Dump]) -> Dump | None:
+def kept(site: Site, found: Sequence[Dump]) -> KeptDumps:
+    """Tell of these dumps which are empty, and which one is to be gone back to."""
+    empty = {each.name for each in found if not holds_any(site, each)}
+    return KeptDumps(found, _offered(site, found), empty)
+
+
+def _offered(site: Site, found: Sequence[Dump]) -> Dump | None:
     """Pick of these dumps the one to go back to, if there are any.
 
-    It is the newest one, but for one of what is half done now, or of another server's
-    database of this name.
+    It is the newest one, but for an empty one, one of what is half done now, or of
+    another server's database of this name.
     """
     if len(found) > 1:
         # Where the server cannot be asked, the list is still of use.
@@ -126,6 +169,11 @@ def offered(site: Site, found: Sequence[Dump]) -> Dump | None:
             begun = {run.name for run in runs if run.is_restore}
             back = [each for each in found if each.name in begun]
             if back or (before := way_back(site, runs)) is None:
-                return (back or found)[-1]
+                return _fullest(site, back or found)[-1]
             return before
-    return found[-1] if found else None
+    return _fullest(site, found)[-1] if found else None
+
+
+def _fullest(site: Site, found: Sequence[Dump]) -> Sequence[Dump]:
+    """Give those of these dumps that hold documents, or all if none does."""
+    return [each for each in found if holds_any(site, each)] or found

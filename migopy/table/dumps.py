@@ -51,6 +51,6 @@ class Dumps(Wiring):
         )
         if name is None:
             found = ways_back.dumps(self._site, of_here)
-            return self._report.dumps(found, ways_back.offered(self._site, found))
+            return self._report.dumps(ways_back.kept(self._site, found))
         asking = self._asking(yes, 'dbrestore')
         return dumping.restore(self._site, which, self._observer, asking)

@@ -69,12 +69,17 @@ class Status(Wiring):
         self._report.history(*runs)
 
     def _show_with_way_back(self, plan: Plan) -> None:
+        waiting = pending(self, plan)
         back = None
         if plan.to_settle:
             from migopy.operations import ways_back
 
             back = ways_back.way_back(self._site, plan.to_settle)
-        self._report.status(plan, pending(self, plan), back)
+        elif waiting and not plan.records:
+            from migopy.operations import ways_back
+
+            back = ways_back.of_what_was(self._site, plan)
+        self._report.status(plan, waiting, back)
 
     def _tell_unparsable(self, plan: Plan) -> bool:
         from migopy.run import unparsable

@@ -9,7 +9,7 @@ from migopy.lazy import late
 from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
-from migopy.tell.kept_dumps import going_back
+from migopy.tell.kept_dumps import KeptDumps, going_back
 from migopy.tell.narrator import Narrator
 from migopy.tell.pending import (
     elsewhere_of,
@@ -58,6 +58,7 @@ __all__ = [
     'REALLY_RUNS',
     'JsonEvents',
     'JsonReport',
+    'KeptDumps',
     'KeptLines',
     'Lines',
     'Narrator',

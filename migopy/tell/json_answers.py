@@ -20,6 +20,7 @@ from migopy.tell.json_data import (
     of_status,
 )
 from migopy.tell.json_lines import Lines
+from migopy.tell.kept_dumps import KeptDumps
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
@@ -148,7 +149,7 @@ class JsonReport(Report):
         super().dumped(dump)
         self._lines.answer(dump=of_dump(dump))
 
-    def dumps(self, dumps: Sequence[Dump], back: Dump | None) -> None:
+    def dumps(self, kept: KeptDumps) -> None:
         """Answer which dumps there are, the oldest first."""
-        super().dumps(dumps, back)
-        self._lines.answer(dumps=[of_dump(dump) for dump in dumps])
+        super().dumps(kept)
+        self._lines.answer(dumps=[of_dump(dump) for dump in kept.dumps])

@@ -12,7 +12,7 @@ from migopy.run import Entry, OpenRuns, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import size
-from migopy.tell.kept_dumps import tell_dumps, tell_way_back
+from migopy.tell.kept_dumps import KeptDumps, tell_back, tell_dumps
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.pending import (
     how_to_begin,
@@ -56,7 +56,7 @@ class Report:
     ) -> None:
         """Show 1.0's list of what has not run, then what does not fit.
 
-        `back` is the dump from before what is unfinished.
+        `back` is the dump from before what is unfinished, or before all was gone.
         """
         if pending:
             tell_pending(self._voice, self._spelling, plan, pending)
@@ -67,7 +67,7 @@ class Report:
                 self._say('To write the first one: ', Command('create', 'what_it_does'))
         self._what_does_not_fit(plan)
         if back is not None:
-            tell_way_back(self._voice, self._spelling, back, is_of_earlier=True)
+            tell_back(self._voice, self._spelling, plan, back)
 
     def _what_does_not_fit(self, plan: Plan) -> None:
         tell_elsewhere(self._voice, self._spelling, plan)
@@ -257,9 +257,9 @@ class Report:
             only = Command('execute', plan=paths[0])
             self._say('To run that and nothing else: ', only)
 
-    def dumps(self, dumps: Sequence[Dump], back: Dump | None) -> None:
-        """List dumps with size and age, and how to go back to `back`."""
-        tell_dumps(self._voice, self._spelling, dumps, back)
+    def dumps(self, kept: KeptDumps) -> None:
+        """List dumps with size and age, and how to go back to one."""
+        tell_dumps(self._voice, self._spelling, kept)
 
     def images(self, kept: Sequence[ImageSet]) -> None:
         """List images, and how to restore documents from them."""

@@ -258,6 +258,64 @@ class DumpAtAnyTimeTest(DumpingTest):
         manager.dbdump()
         self.assertNotIn('Nothing is in', str(self.logger.said))
 
+    def test_the_status_of_what_was_dropped_names_the_dump_to_go_back_to(self) -> None:
+        self.migration('1_a.py', 'def up(db): db.new.insert_one({})')
+        self.migration('2_b.py', 'def up(db): db.new.insert_one({})')
+        manager = self.manager(DO_MONGO_DUMP=False)
+        self.assertNotIn('dbrestore', str(self.status()))
+        manager.execute('1')
+        manager.dbdump()
+        [whole] = self.made()
+        self.assertNotIn('dbrestore', str(self.status()))
+        self.client.drop_database(self.db.name)
+        last = self.status()[-1]
+        self.assertRegex(
+            last,
+            f'^Nothing is registered in {self.db.name}, and there is a dump of it with'
+            r' documents \([0-9.]+ KB, made [0-9]+ seconds? ago\)\. If the database was'
+            ' dropped or emptied, execute nothing, but go back to that:\n'
+            f'  fab migrations:dbrestore,{whole}$',
+        )
+        self.assertIn('To execute them: fab migrations:execute', self.status())
+        # Whoever executes all the same makes a dump of nothing, which is no way back.
+        self.manager().execute('1')
+        _, empty = self.made()
+        self.assertNotIn('dbrestore', str(self.status()))
+        self.logger.said.clear()
+        with mock.patch.dict(os.environ, COLUMNS='120'):
+            manager.dbrestore()
+        [(_, table), (_, hint)] = self.logger.said
+        titles, _line, first, second = table.splitlines()
+        self.assertEqual(titles.split(), ['Dump', 'Size', 'Age', 'Holds'])
+        self.assertRegex(first, f'^{whole} .* documents$')
+        self.assertNotIn('no documents', first)
+        self.assertRegex(second, f'^{empty} .* no documents$')
+        self.assertIn(f'fab migrations:dbrestore,{whole}', hint)
+
+    def test_what_was_emptied_of_all_that_is_registered_goes_back_to_a_dump_with_it(
+        self,
+    ) -> None:
+        """One without is newer: somebody has imported some of it again, say."""
+        self.migration('1_a.py', 'def up(db): db.new.insert_one({})')
+        manager = self.manager(DO_MONGO_DUMP=False)
+        manager.execute()
+        manager.dbdump()
+        self.db.migrations.drop()
+        manager.dbdump()
+        known, _ = self.made()
+        self.assertIn(f'dbrestore,{known}', self.status()[-1])
+
+    def test_what_was_dropped_before_a_second_deploy_goes_back_to_before_the_first(
+        self,
+    ) -> None:
+        self.migration('1_a.py', 'def up(db): db.new.insert_one({})')
+        self.manager(DO_MONGO_DUMP=False).dbdump()
+        [first] = self.made()
+        # All is there, and was only dumped before the first deploy.
+        self.assertNotIn('dbrestore', str(self.status()))
+        self.client.drop_database(self.db.name)
+        self.assertIn(f'dbrestore,{first}', self.status()[-1])
+
     def test_what_only_begins_like_a_name_of_migopy_s_is_something(self) -> None:
         self.client.drop_database(self.db.name)
         self.db.migrations_undone.insert_one({})
