@@ -226,8 +226,8 @@ class Site:
     def surveyed(self, plan: Plan) -> Plan:
         """Add to a plan which files have changed since they were executed.
 
-        Of the first of them, which what to type is told for, also whether its run is
-        known to have changed nothing; where none has changed that is not read.
+        Of the first of them, for which is told what to type, also whether its run is
+        known to have changed nothing, and whether it surely has no way back.
         """
         changed = dict(self._changed(plan))
         if changed == plan.checksums:
@@ -235,7 +235,9 @@ class Site:
         plan = replace(plan, checksums=changed)
         first = plan.changed[:1]
         vain = [name for name in first if self.history.did_nothing(plan.of_name(name))]
-        return replace(plan, in_vain=frozenset(vain))
+        undo, ways = self.settings.undo, self.directory.may_be_undone
+        one_way = [name for name in first if not ways(plan.file_of(name), undo)]
+        return replace(plan, in_vain=frozenset(vain), one_way=frozenset(one_way))
 
     def runs(self, which: str) -> tuple[OpenRuns, Iterable[Run]]:
         """Read the last runs: so many, those of one migration, or all for `''`.

@@ -15,6 +15,7 @@ from migopy.errors import MigopyException
 from migopy.files.migration import Migration
 from migopy.files.names import BadFileNames, FileNames
 from migopy.files.other_databases import OtherDatabase, other_tool
+from migopy.files.scripts import may_be_undone
 from migopy.files.shapes import Functions, functions_of
 from migopy.texts import same_name
 
@@ -91,6 +92,16 @@ class Directory:
             inside = os.path.basename(self.path)
         #: The name under which the folder is imported.
         self.package = _package(inside)
+
+    def may_be_undone(self, file: Migration | None, undo: bool | str) -> bool:
+        """Tell whether a file may have a `down` or images; raises `Unreadable`.
+
+        `undo` is whether images are kept if a file does not say.
+        """
+        # A project that finds functions in its own way has them anywhere.
+        if file is None or undo or self.functions_of is not functions_of:
+            return True
+        return may_be_undone(file)
 
     def migrations(self) -> list[Migration]:
         """List the migrations in order.

@@ -76,16 +76,16 @@ class Migration(NamedTuple):
         except OSError as error:
             raise Unreadable(self.name, self.path, error) from error
 
-    def defines(self, function: str) -> bool:
-        """Tell whether the file has a function of this name, without importing it.
+    def defines(self, *functions: str) -> bool:
+        """Tell whether the file has one of these functions, without importing it.
 
         A file that cannot be parsed is taken to have it. One without an `up` that
         replaces others has the functions that all of those have.
         """
-        if self._defines(function):
+        if self._defines(*functions):
             return True
         archived = [] if self._defines('up') else self.archived()
-        return bool(archived) and all(each.defines(function) for each in archived)
+        return bool(archived) and all(each.defines(*functions) for each in archived)
 
     def archived(self) -> list[Migration]:
         """List the files that it replaces, in order, as they lie in the archive.
@@ -96,9 +96,9 @@ class Migration(NamedTuple):
         names = self.said().replaces
         return [Migration(name, self.number, archive, name) for name in names]
 
-    def _defines(self, function: str) -> bool:
+    def _defines(self, *functions: str) -> bool:
         try:
-            return names_one_of(self.content(), function)
+            return names_one_of(self.content(), *functions)
         except Unreadable:
             return True
 

@@ -1,4 +1,4 @@
-"""Tell scripts, which do their work when they are imported, from migrations."""
+"""Tell of a file, without importing it, what it surely has not: a function."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: What nearly all files have; the others are parsed before they are imported.
 USUAL = (b'def up(', b'def upgrade(', b'def migrate(')
 
+#: What a file has one of that can be rolled back, whichever tool it was written for.
+WAYS_BACK = ('down', 'downgrade', 'Migration', 'undo')
+
 #: By one of these a file may give itself functions that do not stand in it.
 DYNAMIC = ('globals', 'locals', 'vars', 'exec', 'setattr')
 
@@ -26,6 +29,15 @@ def is_script(migration: Migration, content: bytes) -> bool:
         return False
     # One that replaces others has theirs.
     return not migration.archived()
+
+
+def may_be_undone(migration: Migration) -> bool:
+    """Tell whether a file may have a `down`, or say that images are to be kept.
+
+    Raises `Unreadable`.
+    """
+    names = (*WAYS_BACK, *DYNAMIC)
+    return migration.defines(*names) or _reaches_for_itself(migration.content())
 
 
 def _calls_at_its_top(content: bytes) -> bool:

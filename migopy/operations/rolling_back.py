@@ -59,7 +59,7 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
         return True
     # Of many databases it may have found this one locked when it was typed.
     awaited = frozenset(site.lock.awaited)
-    agreed = asking.agreed or _agreed(site, order, asking)
+    agreed = asking.agreed or _agreed(site, order, asking, observer)
     try:
         any_run = _roll_back(site, order, observer, agreed, awaited, asking.will_ask)
     except BaseException as error:
@@ -122,19 +122,24 @@ def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:
         observer.warned(f'{there}, not {wanted}: {those} rolled back')
 
 
-def _agreed(site: Site, order: Order, asking: Asking) -> Agreed | None:
+def _agreed(
+    site: Site, order: Order, asking: Asking, observer: Observer
+) -> Agreed | None:
     """Ask a person before the lock is taken; give what it is about.
 
     That is `None` where nobody would be asked about one that is named, and where the
     line that was typed has the same command twice: it is about others then.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
-        return _agreed_by_name(site, order, asking) if asking.will_ask else None
+        if asking.will_ask:
+            return _agreed_by_name(site, order, asking, observer)
+        return None
     plan = site.plan()
     migrations = selected(site, order, plan)
     names = [each.name for each in migrations]
     if asking.will_ask:
         _refuse_nothing_to_undo(site, order, plan, names)
+        _refuse_without_way_back(site, order, plan, names, observer)
     if len(names) > 1:
         asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
     errand = ERRAND.get()
@@ -143,11 +148,14 @@ def _agreed(site: Site, order: Order, asking: Asking) -> Agreed | None:
     return Agreed(about(order, plan, migrations))
 
 
-def _agreed_by_name(site: Site, order: Order, asking: Asking) -> Agreed | None:
+def _agreed_by_name(
+    site: Site, order: Order, asking: Asking, observer: Observer
+) -> Agreed | None:
     """Ask about one that is named, and that others were executed after."""
     plan = site.plan()
     names = [Choice(plan).name_of(str(typed)) for typed in order.asked.values]
     _refuse_nothing_to_undo(site, order, plan, names)
+    _refuse_without_way_back(site, order, plan, names, observer)
     for name in names:
         if later := plan.executed_after(name):
             asking.require(
@@ -156,6 +164,23 @@ def _agreed_by_name(site: Site, order: Order, asking: Asking) -> Agreed | None:
             )
     files = [each for each in plan.migrations if each.name in names]
     return Agreed(about(order, plan, files)) if files else None
+
+
+def _refuse_without_way_back(
+    site: Site, order: Order, plan: Plan, names: Sequence[str], observer: Observer
+) -> None:
+    """Refuse what has neither a `down` nor images before a person is asked about it.
+
+    Raises what `steps_down` does.
+    """
+    files = filter(None, map(plan.file_of, names))
+    is_wanted, ways = order.undoing.is_wanted, site.directory.may_be_undone
+    doubtful = [each for each in files if is_wanted or not ways(each, undo=False)]
+    if doubtful:
+        from migopy.operations.undoing import steps_down
+
+        with importable(site.directory):
+            steps_down(site, order, plan, doubtful, observer)
 
 
 def _refuse_nothing_to_undo(

@@ -123,7 +123,7 @@ def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
     An `Unfinished` also names the dump to go back to. It is raised as well for what
     another command has left unfinished while this one waited for it: nobody who typed a
     migration's name has decided about that. An `AlreadyRegistered` does not offer to
-    roll back what has changed nothing.
+    roll back what has changed nothing, or has no `down`.
     """
     try:
         migrations = order.select(plan)
@@ -137,9 +137,15 @@ def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
             raise
         raise Unfinished(error.runs, plan.file_of, going_back(back)) from error
     except AlreadyRegistered as error:
-        if not error.is_to_run or not ran_in_vain(site, plan, error.name):
+        if not error.is_to_run:
             raise
-        raise AlreadyRegistered(error.name, error.how, True, in_vain=True) from None
+        in_vain = ran_in_vain(site, plan, error.name)
+        file, undo = plan.file_of(error.name), site.settings.undo
+        one_way = not site.directory.may_be_undone(file, undo)
+        later = 0 if in_vain else error.later
+        raise AlreadyRegistered(
+            error.name, error.how, True, later, in_vain, one_way
+        ) from None
 
 
 def ran_in_vain(site: Site, plan: Plan, name: str) -> bool:

@@ -100,7 +100,8 @@ class AlreadyRegistered(MigopyException):
 
     `how` is how it was registered, `later` how many were executed after it. A rollback
     is named only if the migration `is_to_run`, and not if it has never run, or has
-    changed nothing (`in_vain`): its `down` would undo what others have done.
+    changed nothing (`in_vain`): its `down` would undo what others have done. One that
+    is `one_way` has no `down`.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class AlreadyRegistered(MigopyException):
         is_to_run: bool = False,
         later: int = 0,
         in_vain: bool = False,
+        one_way: bool = False,
     ) -> None:
         self.name = name
         self.how = how
@@ -119,6 +121,11 @@ class AlreadyRegistered(MigopyException):
         if is_to_run:
             undone = Command('rollback', name)
             next_step = ['To run it again, first undo it: ', undone]
+            if one_way:
+                next_step[0] = (
+                    'It has no down(). To run it again, first write one that undoes'
+                    ' what has run, then type: '
+                )
             if later:
                 are = '1 later one is' if later == 1 else f'{later:,} later ones are'
                 on_top = f'{are} applied on top of it, and may need what it did.\n'

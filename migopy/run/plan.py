@@ -35,6 +35,8 @@ class Plan(Applied):
     checksums: Mapping[str, str] = field(default_factory=dict)
     #: The name of the first changed one, if its run is known to have done nothing.
     in_vain: frozenset[str] = frozenset()
+    #: The same, if its file surely has no `down`, and keeps no images.
+    one_way: frozenset[str] = frozenset()
     #: Names of registered files that were read, and are what was executed.
     unchanged: frozenset[str] = frozenset()
     runs: Sequence[Run] = ()

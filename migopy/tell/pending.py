@@ -136,6 +136,11 @@ def tell_changed(voice: Voice, spelling: Spelling, plan: Plan) -> None:
     first = plan.changed[0]
     which = 'it' if len(plan.changed) == 1 else first
     undone = 'roll it back first: ', Command('rollback', first)
+    if first in plan.one_way:
+        undone = (
+            'write a down() in it that undoes what has run (it has none), then: ',
+            Command('rollback', first),
+        )
     if first in plan.in_vain:
         undone = 'first (its run changed nothing): ', Command('forget', first)
     for said in (

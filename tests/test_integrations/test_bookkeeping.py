@@ -119,6 +119,48 @@ class EmptyTest(FabTest):
                 shown = self.on_terminal(f'migrations:rollback,{name}', typed='y\n')
                 self.assertIn(f'{name} rolled back', shown)
 
+    def test_what_has_no_down_is_not_to_be_rolled_back_before_it_has_one(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.a.insert_one({})')
+        self.assert_ok(self.fab('migrations:execute'))
+        again = (
+            'To run it again, first write one that undoes what has run, then type:'
+            ' fab migrations:rollback,001_a.py'
+        )
+        self.assert_error(
+            self.fab('migrations:execute,1'), f'It has no down(). {again}'
+        )
+        self.migration('001_a.py', 'def up(db): db.a.insert_one({"n": 1})')
+        self.assertIn(
+            'To run what it says now, write a down() in it that undoes what has run (it'
+            ' has none), then: fab migrations:rollback,001_a.py\n'
+            '  and then: fab migrations:execute,001_a.py\n',
+            self.fab('migrations').results + '\n',
+        )
+        # Each of these may have one.
+        for line in (
+            'def down(db): pass',
+            'from helpers import down',
+            'down = None',
+            'undo = True',
+            'globals()["do" "wn"] = up',
+            'class Migration: pass',
+        ):
+            with self.subTest(line):
+                up = 'def up(db): pass'
+                self.migration('001_a.py', f'{up}\n{line}\n')
+                self.assertIn('roll it back first', self.fab('migrations').results)
+
+    def test_nobody_is_asked_about_what_cannot_be_rolled_back(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.a.insert_one({})')
+        self.migration('002_b.py', INSERT)
+        self.assert_ok(self.fab('migrations:execute'))
+        for typed in ('last=2', '001'):
+            with self.subTest(typed):
+                shown = self.on_terminal(f'migrations:rollback,{typed}', typed='y\n')
+                self.assertIn('001_a.py has no function `down`', shown)
+                self.assertNotIn('[y/N]', shown)
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
     def test_once_it_was_rolled_back_earlier_runs_do_not_count(self) -> None:
         self.migration('001_a.py', INSERT)
         for command in ('execute', 'rollback,1'):
