@@ -33,7 +33,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, Mark
 from migopy.dumps.filling import Filler
-from migopy.dumps.folder import MANIFEST, Dump, seal, sync
+from migopy.dumps.folder import MANIFEST, Dump, name_in, seal, sync
 from migopy.dumps.foreign import cautions, origin, read_foreign
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.hidden import begun, finish, remove
@@ -95,13 +95,14 @@ class Dumps:
         foreign: bool = False,
         servers: Set[str] = frozenset(),
     ) -> Dump:
-        """Give the dump of this name, or the one whose name begins so.
+        """Give the dump of this name or path, or the one whose name begins so.
 
         With `foreign` it may be, by its whole name, a dump that mongodump has made for
         somebody, without a manifest, or one of another server than `servers`, if those
         are given; without it these raise `ForeignDump` and `DumpOfOtherServer`. Raise
         `UnknownDump` if there is none, or more than one.
         """
+        name = name_in(self.directory, name)
         dumps = self.of(database)
         fitting = [dump for dump in dumps if dump.name == name] or [
             dump for dump in dumps if name and dump.name.startswith(name)

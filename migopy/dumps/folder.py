@@ -164,6 +164,14 @@ class Dump:
         return found == {*self.files, MANIFEST}
 
 
+def name_in(directory: Path, typed: str) -> str:
+    """Give a dump's name; with Tab one types its path, of a folder in `directory`."""
+    path = Path(typed)
+    is_path = os.sep in typed and path.name
+    is_here = is_path and os.path.realpath(path.parent) == os.path.realpath(directory)
+    return path.name if is_here else typed
+
+
 def seal(
     folder: Path,
     database: str,

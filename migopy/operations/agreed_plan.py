@@ -24,11 +24,14 @@ FORMAT = 1
 
 
 class NoPlan(MigopyException):
-    """A file is no plan; `path` is where it is."""
+    """A file is no plan; `path` is where it is, or where that of one of many should be.
 
-    def __init__(self, path: str, reason: str) -> None:
+    `typed` is the name that was typed, which `plan` takes for all databases.
+    """
+
+    def __init__(self, path: str, reason: str, typed: str) -> None:
         self.path = path
-        again = Command('plan', file=path)
+        again = Command('plan', file=typed)
         super().__init__(
             f'{path} is no plan: {reason}. Nothing was run.\nTo write one: ', again
         )
@@ -46,15 +49,16 @@ class OtherThanPlanned(MigopyException):
             f'{listing(differences)}\n'
             f'To plan it anew, in place of what {path} says now: ',
             # For the same migrations: nobody has agreed to more.
-            Command('plan', agreed.name, to=agreed.to, file=path),
+            Command('plan', agreed.name, to=agreed.to, file=agreed.typed),
         )
 
 
 class AgreedPlan(NamedTuple):
-    """A plan that was read: where from, and what is in it."""
+    """A plan that was read: where from, what is in it, and the name that was typed."""
 
     path: str
     content: Mapping[str, Any]
+    typed: str
 
     @property
     def to(self) -> str | None:
@@ -104,7 +108,7 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
 def order_of(manager: Manager, agreed: AgreedPlan, waits: bool) -> Order:
     """Make the order that executes a plan; raises `WrongOptions`."""
     order = order_up(manager, 'execute', agreed.name, agreed.to, waits=waits)
-    return order._replace(asked=Command('execute', plan=agreed.path))
+    return order._replace(asked=Command('execute', plan=agreed.typed))
 
 
 def paths_of(file: str, database: str) -> tuple[str, str]:
@@ -117,21 +121,22 @@ def paths_of(file: str, database: str) -> tuple[str, str]:
 def read(typed: str, database: str) -> AgreedPlan:
     """Read a plan; one of many databases has its own. Raises `NoPlan`."""
     of_it, _ = paths_of(typed, database)
-    path = of_it if database and os.path.exists(of_it) else typed
+    is_shared = not os.path.exists(of_it) and os.path.exists(typed)
+    path = of_it if database and not is_shared else typed
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
     except OSError as error:
-        raise NoPlan(path, error.strerror or 'it cannot be read') from error
+        raise NoPlan(path, error.strerror or 'it cannot be read', typed) from error
     except (ValueError, RecursionError) as error:
-        raise NoPlan(path, 'it is no JSON') from error
+        raise NoPlan(path, 'it is no JSON', typed) from error
     if not isinstance(content, dict) or 'migopy_plan' not in content:
-        raise NoPlan(path, 'plan did not write it')
+        raise NoPlan(path, 'plan did not write it', typed)
     if content['migopy_plan'] != FORMAT:
-        raise NoPlan(path, 'another version of migopy wrote it')
+        raise NoPlan(path, 'another version of migopy wrote it', typed)
     if not _is_whole(content):
-        raise NoPlan(path, 'it is not whole')
-    return AgreedPlan(path, content)
+        raise NoPlan(path, 'it is not whole', typed)
+    return AgreedPlan(path, content, typed)
 
 
 def _is_whole(content: Mapping[str, Any]) -> bool:

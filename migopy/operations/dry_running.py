@@ -67,7 +67,7 @@ def dry_run(
             try_out(site, plan, both, steps, order.asked, show, notes.watch)
         except NotAllShown as error:
             if RIGHTS in _tell_foreseen(site, observer, steps, notes):
-                raise NotAllShown(error.names, lacks_rights=True) from error
+                raise NotAllShown(error.names, True, show) from error
             raise
         _tell_foreseen(site, observer, steps, notes)
     imported = [each.name for each in steps if each.loaded.at_import.wrote]

@@ -74,7 +74,7 @@ def try_out(
                 states = None if before is None else States(client, before, session)
                 place = trial.run(place, World(client, session, outside), states)
     if trial.not_shown:
-        raise NotAllShown(trial.not_shown)
+        raise NotAllShown(trial.not_shown, show=show)
 
 
 class Trial:

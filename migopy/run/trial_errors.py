@@ -32,15 +32,25 @@ class CannotTry(MigopyException):
 class NotAllShown(MigopyException):
     """Migrations that a dry run could not show to their end; `names` are theirs.
 
-    With `lacks_rights` it is known that they would not come to their end either.
+    With `lacks_rights` it is known that they would not come to their end either. `show`
+    is how many documents were to be shown, which makes it a dry run, too.
     """
 
-    def __init__(self, names: Sequence[str], lacks_rights: bool = False) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        lacks_rights: bool = False,
+        show: int | None = None,
+    ) -> None:
         self.names = names
+        # With more rights the same dry run may show all, else it never does.
+        self.is_for_good = not lacks_rights
         first = 'First give the user the rights named above. ' if lacks_rights else ''
+        shown = () if show is None else (Option('show', str(show)), ' and ')
         super().__init__(
             f'The dry run has changed nothing, but could not show all of'
             f' {enumerated(names)}. {first}To run all of it, type the same without ',
+            *shown,
             Option('dry_run', 'yes'),
             '.',
         )

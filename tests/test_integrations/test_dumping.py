@@ -644,6 +644,15 @@ class RestoreTest(DumpingTest):
         self.migrations.dbrestore()
         self.assertIn('fab migrations:dbdump', self.logger.said[-1][1])
 
+    def test_the_path_of_one_as_tab_completes_it_is_its_name(self) -> None:
+        self.change()
+        self.migrations.dbrestore(f'{os.path.relpath(self.dumps)}/{self.name}/')
+        self.assertEqual(self.state(), self.before)
+        # A copy in another folder is not the one that would be restored.
+        for path in (f'elsewhere/{self.name}', f'{self.dumps}/', '/', '.'):
+            with self.subTest(path), self.assertRaises(migopy.MigopyException):
+                self.migrations.dbrestore(path)
+
     def test_a_name_that_is_none_changes_nothing(self) -> None:
         self.change()
         changed = self.state()

@@ -368,6 +368,32 @@ class NextTest(FleetTest):
             self.fab('migrations:forget,1'), 'What went wrong in each stands above.\n'
         )
 
+    def test_a_dry_run_that_cannot_show_all_is_not_offered_again(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            def up(db):
+                db.create_collection('v', viewOn='users', pipeline=[])
+                list(db.v.find())
+            """,
+        )
+        result = self.fab('migrations:execute,show=1')
+        self.assertIn('type the same without show=1 and dry_run=yes.', result.said)
+        self.assertNotIn('To go on', result.said)
+
+    def test_the_plan_that_one_of_many_has_not_is_named(self) -> None:
+        self.migration('001_a.py', PICKY)
+        a, b = self.name('a'), self.name('b')
+        self.assert_ok(self.fab('migrations:plan,file=plan.json'))
+        (self.folder / f'plan-{b}.json').unlink()
+        result = self.fab(f'migrations:execute,plan=plan.json,only={b}')
+        self.assertIn(f'plan-{b}.json is no plan: No such file or direc', result.said)
+        self.assertIn('To write one: fab migrations:plan,file=plan.json', result.said)
+        self.migration('001_a.py', f'{dedent(PICKY)}# other')
+        result = self.fab(f'migrations:execute,plan=plan.json,only={a}')
+        self.assertIn(f'is not what plan-{a}.json says', result.said)
+        self.assertIn('says now: fab migrations:plan,file=plan.json', result.said)
+
     def test_what_is_refused_in_some_is_offered_for_the_others(self) -> None:
         self.migration('001_a.py', PICKY)
         self.assert_ok(self.fab(f'migrations:execute,only={self.name("a")}'))

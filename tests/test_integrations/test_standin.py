@@ -313,6 +313,9 @@ class FoundTest(TriedTest):
         self.assertIn('could not show all of 002_x.py, 004_x.py. To run all', said)
         self.assertIn('type the same without dry_run=yes.', said)
         self.assertNotIn('Dry run: nothing was changed', said)
+        # That alone would still be a dry run.
+        said = self.fab('migrations:execute,show=1').stderr
+        self.assertIn('type the same without show=1 and dry_run=yes.', said)
 
     def test_a_function_stored_on_the_server_is_not_taken_for_a_failure(self) -> None:
         """`execute` stores it: no transaction can, so no dry run can show it."""
