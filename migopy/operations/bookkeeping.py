@@ -155,7 +155,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         plan = site.plan()
         gone = _to_forget(site, plan, name)
         runs_it = _what_runs(plan, gone)
-        written = _written_by(site, gone) if runs_it else ''
+        written = _written_by(site, gone) if runs_it or plan.unfinished_of(gone) else ''
         require_rights([site.history.collection])
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
@@ -163,10 +163,10 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         _keep(site, gone.name, FORGOTTEN, None, observer, runs_it)
         warn_of_left_without(gone.name, plan, observer)
         if written:
+            then = f'. The next {runs_it} runs it from its beginning, its backfills too'
             observer.warned(
                 f'{gone.name} may have written before ({written}), and that was not'
-                f' rolled back. The next {runs_it} runs it from its beginning, its'
-                ' backfills too'
+                f' rolled back{then if runs_it else ""}'
             )
 
 
@@ -247,7 +247,7 @@ def _written_by(site: Site, migration: Migration) -> str:
     """Say what runs of a migration have written that was not rolled back."""
     since = site.history.since_pending(migration.name)
     ran = [run for run in since if run.outcome in (None, EXECUTED, FAILED)]
-    wrote = [run for run in ran if run.may_have_written]
+    wrote = [run for run in ran if run.may_have_written and not run.is_restore]
     effects = sum((Effects.of(run.effects or {}) for run in wrote), Effects())
     unknown = 'it cannot be known what' if wrote else ''
     return effects.describe(site.db.name) or unknown

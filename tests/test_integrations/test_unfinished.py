@@ -236,7 +236,15 @@ class FailedTest(UnfinishedTestCase):
                 self.assertIn(f'migrations:forget,{FIRST}', message)
         self.assertIn(f'migrations:forget,{FIRST}', self.shown())
         self.assertNotIn('migrations:ignore', self.shown())
+        self.logger.said.clear()
         self.manager().forget('1')
+        self.assertEqual(
+            self.logger.of('white'),
+            [
+                f'{FIRST} may have written before (notes 1 inserted), and that was not'
+                ' rolled back'
+            ],
+        )
         self.assertNotIn('nfinished', self.shown())
 
     def test_rollback_is_no_way_without_a_down(self) -> None:
