@@ -37,7 +37,7 @@ from migopy.machine import LACKING, exhausted_by
 from migopy.overridable import Overridable
 from migopy.run import Hooks, Observer, side_by_side
 from migopy.scope import says_yes
-from migopy.server import CHECKS, OBJECTS, names_given, require_sound
+from migopy.server import CHECKS, OBJECTS, names_given, names_misspelt, require_sound
 from migopy.site import Site
 from migopy.site_settings import settings_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
@@ -77,7 +77,8 @@ class Wiring(Overridable):
                 f'{in_place_of_class(type(self), meant)}'
             )
         values = {name: getattr(self, name) for name in (*CHECKS, *OBJECTS)}
-        require_sound(values, names_given(self, base_of(type(self))))
+        base = base_of(type(self))
+        require_sound(values, names_given(self, base), names_misspelt(self, base))
         require_one_kind(self)
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server

@@ -17,6 +17,7 @@ ORDER = (
     'scope',
     'errors',
     'texts',
+    'spelt',
     'secrets',
     'errand',
     'signals',

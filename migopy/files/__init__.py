@@ -66,6 +66,7 @@ LATE = {
     'importable': 'loading',
     'load': 'loading',
     'load_all': 'loading',
+    'require_spelt': 'misspelt',
 }
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     'load_all',
     'project_directory',
     'read_template',
+    'require_spelt',
 ]
 
 __getattr__ = late(__name__, LATE)

@@ -127,6 +127,8 @@ class LoadedMigration(NamedTuple):
     at_import: Effects = NO_EFFECTS
     #: The loops of Python 2 in it that do nothing.
     idle: Sequence[IdleLoop] = ()
+    #: Its names that are spelt wrong, each with the word that was meant.
+    misspelt: Sequence[tuple[str, str]] = ()
 
     @property
     def name(self) -> str:
@@ -219,7 +221,7 @@ class LoadedMigration(NamedTuple):
         function = self.functions.get(name)
         if not callable(function):
             raise NoSuchFunction(self.name, name, f'has no function `{name}`')
-        if not _takes_one(function):
+        if not takes_one(function):
             # It may be another tool's `upgrade`.
             theirs = [each for each, it in vars(self.module).items() if it is function]
             called = name if name in theirs else (*theirs, name)[0]
@@ -276,7 +278,7 @@ def _is_in_event_loop() -> bool:
     return True
 
 
-def _takes_one(function: Callable[..., object]) -> bool:
+def takes_one(function: Callable[..., object]) -> bool:
     """Tell whether a function can be called with one value, as far as that is known."""
     try:
         inspect.signature(function).bind(None)
@@ -293,4 +295,4 @@ def _takes_database(function: Callable[..., object]) -> bool:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return False
-    return _takes_one(function) and next(iter(signature.parameters)) == DATABASE
+    return takes_one(function) and next(iter(signature.parameters)) == DATABASE

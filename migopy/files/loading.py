@@ -22,6 +22,7 @@ from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
 from migopy.files.metadata import said_in
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.misspelt import misspelt_in
 from migopy.files.other_databases import OtherDatabase, other_tool
 from migopy.files.project import first_on_path
 from migopy.files.scripts import is_script
@@ -124,6 +125,8 @@ def load(
     # Of thousands of files, nothing is kept that says nothing.
     if effects.wrote:
         loaded = loaded._replace(at_import=effects)
+    if misspelt := misspelt_in(module, content, found):
+        loaded = loaded._replace(misspelt=misspelt)
     idle = idle_loops(content)
     return loaded._replace(idle=idle) if idle else loaded
 

@@ -13,6 +13,7 @@ from migopy.files import (
     LoadedMigration,
     Migration,
     load_all,
+    require_spelt,
 )
 
 
@@ -49,6 +50,7 @@ class Step(NamedTuple):
         loaded.images(default=False)
         loaded.said()
         inside = loaded.in_transaction(transaction)
+        require_spelt(loaded, direction)
         others = function.parts if isinstance(function, InTurn) else ()
         # A tuple, as there is one empty one for all: ten thousand lists take 0.5 MB.
         parts = tuple(cls.of(each, direction, inside) for each in others)

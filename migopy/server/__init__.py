@@ -34,6 +34,7 @@ from migopy.server.explained import (
 )
 from migopy.server.lacked import lacked_by
 from migopy.server.members import has_members
+from migopy.server.misspelt_settings import names_misspelt
 from migopy.server.privileges import STATUS, Privileges
 from migopy.server.process_exit import leave_without_sleeping
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
@@ -110,6 +111,7 @@ __all__ = [
     'meant_by',
     'named_client',
     'names_given',
+    'names_misspelt',
     'own_collection',
     'reason_of',
     'require_password',

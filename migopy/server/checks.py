@@ -9,6 +9,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from migopy.commands import Command, Where
@@ -24,11 +25,20 @@ SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_DATABASES', 'MONGO_URI', *SAME)
 PLAIN = (str, int, float, os.PathLike, Mapping)
 
 
-def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
+#: Names none of which is a setting misspelt.
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def require_sound(
+    values: Mapping[str, Any],
+    given: Iterable[str],
+    misspelt: Mapping[str, str] = NONE,
+) -> None:
     """Raise `BadSettings` for the first setting at fault, by its name.
 
     `values` are the settings by their names, `given` what a fabfile gives a value to:
-    settings, constants of its own, and settings misspelt.
+    settings, constants of its own, and settings misspelt. `misspelt` has the settings
+    that were meant, where the spelling alone does not tell.
     """
     names = set(given)
     for name in sorted(names):
@@ -36,7 +46,7 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
             raise _misspelt(name, name.upper())
     used = {name for name in names if values.get(name) not in (None, '')}
     for name in sorted(names - set(values)):
-        meant = meant_by(name)
+        meant = meant_by(name) or misspelt.get(name)
         # If the setting itself is set too, this name is the fabfile's own.
         if meant and not used & {meant, *SAME.get(meant, ())}:
             raise _misspelt(name, meant)

@@ -197,6 +197,12 @@ class BadEnvironmentsTest(PlainTest):
         "environment = ['staging']": (
             'environment would be passed over: the word is `environments`'
         ),
+        "enviroments = ['staging']": (
+            'enviroments would be passed over: the word is `environments`'
+        ),
+        "environment = 'staging'": (
+            'environment would be passed over: the word is `environments`'
+        ),
         "ENVIRONMENTS = ('staging',)": (
             'ENVIRONMENTS would be passed over: the word is `environments`'
         ),
@@ -228,7 +234,7 @@ class BadEnvironmentsTest(PlainTest):
 
     def test_words_that_a_file_may_have_of_its_own(self) -> None:
         for text in (
-            "environment = 'staging'",
+            "environment = 'staging'\nassert environment",
             "ENVIRONMENT = 'staging'",
             'def environments(): pass',
             'from os import path as environments',

@@ -106,6 +106,14 @@ class OfflineTest(FabTest):
             ),
             "undo = 'no'": "undo = 'no' is neither True nor False nor 'best effort'",
             'UNDO = True': 'UNDO would be passed over: the word is `undo`',
+            "enviroments = ['staging']": (
+                'enviroments would be passed over: the word is `environments` (or call'
+                ' it _enviroments if it is your own)'
+            ),
+            'def verfy(db): pass': (
+                'verfy would be passed over: the word is `verify` (or call it _verfy if'
+                ' it is your own)'
+            ),
             'parallel = 1': 'parallel = 1 is neither True nor False',
         }
         for number, word in enumerate(words, start=1):
