@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.codes import UNAUTHORIZED
@@ -11,7 +13,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.run import Step
 from migopy.site import Site
-from migopy.state import OF_IMAGES, privileges_of
+from migopy.state import OF_IMAGES, is_refused, privileges_of
 
 
 class MayNotKeep(MigopyException):
@@ -42,29 +44,21 @@ def is_denied(error: OperationFailure) -> bool:
 
 
 def require_right(site: Site, steps: Sequence[Step]) -> None:
-    """Make sure that the user may keep images, if a step does, with one request.
+    """Make sure that the user may keep images, if a step does.
 
     Raises `MayNotKeep`.
     """
     step = next((each for each in steps if each.images is True), None)
     if step is not None:
-        namespace = site.images.collection.full_name
-        privileges = privileges_of(site.images.collection)
-        lacked = (
-            _denied(site)
-            if privileges is None
-            else privileges.lacks(namespace, OF_IMAGES)
-        )
-        if lacked:
-            raise MayNotKeep(step.name, namespace, lacked)
+        collection = site.images.collection
+        lacked = _lacked(collection)
+        if lacked and is_refused(collection, lacked[0]):
+            raise MayNotKeep(step.name, collection.full_name, lacked)
 
 
-def _denied(site: Site) -> list[str]:
-    """Try to read images where the server does not tell what the user may do."""
-    try:
-        site.images.of_runs([])
-    except OperationFailure as error:
-        if not is_denied(error):
-            raise
+def _lacked(collection: Collection[Any]) -> Sequence[str]:
+    """List what the user may not do there, or has to try, as nobody tells that."""
+    privileges = privileges_of(collection)
+    if privileges is None:
         return ['find']
-    return []
+    return privileges.lacks(collection.full_name, OF_IMAGES)

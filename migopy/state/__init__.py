@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         OF_IMAGES,
         OWN_ACTIONS,
         MayNotRecord,
+        is_refused,
         privileges_of,
         require_rights,
     )
@@ -72,6 +73,7 @@ LATE = {
     'MayNotRecord': 'own_rights',
     'Seen': 'steering',
     'Steering': 'steering',
+    'is_refused': 'own_rights',
     'known_by': 'foreign',
     'privileges_of': 'own_rights',
     'registries_in': 'foreign',
@@ -125,6 +127,7 @@ __all__ = [
     'begin',
     'commit',
     'is_passing',
+    'is_refused',
     'known_by',
     'privileges_of',
     'read',

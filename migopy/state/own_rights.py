@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+from migopy.codes import UNAUTHORIZED
 from migopy.commands import Again
 from migopy.errors import MigopyException
 from migopy.server import STATUS, Privileges
@@ -18,6 +19,9 @@ OWN_ACTIONS = 'find', 'insert', 'update'
 
 #: What it does with those of the collection that images are kept in.
 OF_IMAGES = 'find', 'insert', 'remove', 'update'
+
+#: Fits no document.
+NOTHING = {'$expr': False}
 
 
 class MayNotRecord(MigopyException):
@@ -48,7 +52,7 @@ def require_rights(collections: Sequence[Collection[Any]]) -> None:
         return
     for collection in collections:
         lacked = privileges.lacks(collection.full_name, OWN_ACTIONS)
-        if lacked:
+        if lacked and is_refused(collection, lacked[0]):
             raise MayNotRecord(privileges.user, collection, lacked)
 
 
@@ -61,3 +65,29 @@ def privileges_of(collection: Collection[Any]) -> Privileges | None:
         return Privileges(collection.database.client.admin.command(STATUS))
     except OperationFailure:
         return None
+
+
+def is_refused(collection: Collection[Any], action: str) -> bool:
+    """Try without a change whether a right that the user lacks is asked for.
+
+    A server that needs no login tells of a user's rights as well, and asks for none.
+    """
+    name = collection.name
+    unchanging: dict[str, dict[str, Any]] = {
+        'find': {'find': name, 'filter': NOTHING},
+        'insert': {
+            'aggregate': name,
+            'pipeline': [{'$match': NOTHING}, {'$merge': {'into': name}}],
+            'cursor': {},
+        },
+        'remove': {'delete': name, 'deletes': [{'q': NOTHING, 'limit': 1}]},
+        'update': {
+            'update': name,
+            'updates': [{'q': NOTHING, 'u': {'$set': {'a': 1}}}],
+        },
+    }
+    try:
+        collection.database.command(unchanging[action])
+    except OperationFailure as error:
+        return error.code == UNAUTHORIZED
+    return False

@@ -357,6 +357,31 @@ class PreflightTest(FewRightsTest):
         self.manager().execute()
 
 
+class NoLoginTest(PlainTest):
+    """A server that needs no login tells what its users may do, and refuses nothing."""
+
+    def test_a_user_with_few_rights_does_all(self) -> None:
+        users = self.db.client[f'{self.db.name}_users']
+        self.addCleanup(users.client.drop_database, users.name)
+        self.addCleanup(users.command, 'dropAllUsersFromDatabase')
+        may_read = [{'role': 'read', 'db': self.db.name}]
+        for name, roles in (('none', []), ('reader', may_read)):
+            users.command('createUser', name, pwd='secret', roles=roles)
+            self.db.client.drop_database(self.db.name)
+            self.migration(
+                '001_a.py',
+                'transaction = undo = True\n'
+                'def up(db): db.users.insert_one({})\n'
+                'def down(db): pass\n',
+            )
+            log_in = {'username': name, 'password': 'secret', 'authSource': users.name}
+            with self.subTest(name):
+                self.manager(MONGO_CLIENT_OPTIONS=log_in).execute()
+                self.assertEqual(self.registered(), ['001_a.py'])
+                self.manager(MONGO_CLIENT_OPTIONS=log_in).rollback('1')
+                self.assertEqual(self.registered(), [])
+
+
 class RefusedTest(FewRightsTest):
     """What is refused while something runs is told with the right that lacks."""
 
