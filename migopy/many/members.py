@@ -187,24 +187,22 @@ class Members:
 
     def _names_on(self, cluster: Cluster, settings: SiteSettings) -> list[str]:
         """List the names of a server's databases that the user may see."""
-        list_all = {'listDatabases': 1, 'nameOnly': True, 'authorizedDatabases': False}
+        list_databases = cluster.client.list_databases
         try:
             await_first_contact(cluster.client, settings.server)
             try:
-                reply = cluster.client.admin.command(list_all)
+                found = list(list_databases(nameOnly=True, authorizedDatabases=False))
             except OperationFailure as error:
-                if error.code != UNAUTHORIZED:
-                    raise
                 # Without being asked for all, the server leaves out the others unsaid.
-                self.unseen = (
-                    f'Databases on {settings.server.where} on which the user has no'
-                    f' right are left out ({SEES_ALL})'
-                )
-                list_seen = {'listDatabases': 1, 'nameOnly': True}
-                reply = cluster.client.admin.command(list_seen)
+                found = list(list_databases(nameOnly=True))
+                if error.code == UNAUTHORIZED:
+                    self.unseen = (
+                        f'Databases on {settings.server.where} on which the user has no'
+                        f' right are left out ({SEES_ALL})'
+                    )
         except PyMongoError as error:
             raise explained(error, settings.server, cluster.made) from error
-        return [each['name'] for each in reply['databases']]
+        return [each['name'] for each in found]
 
 
 def _key(settings: SiteSettings) -> str:

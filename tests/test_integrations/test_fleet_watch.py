@@ -16,12 +16,15 @@ from typing import Any
 from pymongo import MongoClient
 
 from tests import schema
-from tests.faults import eventually
+from tests.faults import eventually, failing, obliging_server
 from tests.fleets import FleetTest
 from tests.project import FabTest, Result
 from tests.server import set_with_auth, with_auth
 
 DOCUMENTS = 1000
+
+#: What a server answers to an option that it does not know.
+UNKNOWN_FIELD = 40415
 
 #: Runs on where there are notes, until a file with the database's last letter is there;
 #: fails where one of them is called `bad`.
@@ -322,3 +325,34 @@ class UnseenTest(FabTest):
             result = self.assert_ok(self.fab('migrations'))
             self.assertIn('2 databases on', result.stderr)
             self.assertNotIn('left out', result.said)
+
+
+class ListedTest(FabTest):
+    """The list of databases is asked for once more where that helps."""
+
+    def test_it(self) -> None:
+        fabfile = """
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                MONGO_URI = '{uri}'
+                MONGO_DATABASES = 'tenant_*'
+
+            migrations = Migrations.create_task()
+        """
+        for title, how in (
+            ('a connection that breaks', {'closeConnection': True}),
+            ('an option that the server does not know', {'errorCode': UNKNOWN_FIELD}),
+        ):
+            with (
+                self.subTest(title),
+                obliging_server() as server,
+                MongoClient(server.uri) as client,
+            ):
+                client.tenant_a.notes.insert_one({})
+                text = textwrap.dedent(fabfile).format(uri=server.uri)
+                self.write('fabfile.py', text)
+                with failing(client, 'listDatabases', **how):
+                    result = self.assert_ok(self.fab('migrations'))
+                self.assertIn('1 database on', result.stderr)
+                self.assertNotIn('left out', result.said)
