@@ -16,6 +16,8 @@ from migopy.files import (
     DoesNothing,
     ImportFailed,
     NoSuchFunction,
+    OtherDatabase,
+    OtherShape,
     Unreadable,
 )
 from migopy.many.databases import Database
@@ -55,6 +57,8 @@ FOR_ALL = (
     ImportFailed,
     NameNeeded,
     NoSuchFunction,
+    OtherDatabase,
+    OtherShape,
     Unreadable,
     WrongOptions,
 )

@@ -410,6 +410,19 @@ class NextTest(FleetTest):
         result = self.assert_error(self.fab('migrations:execute,9'), 'no migration')
         self.assertNotIn('failed', result.stderr)
 
+    def test_a_file_of_another_tool_is_told_of_once(self) -> None:
+        self.migration('001_a.py', PICKY)
+        for tool, text in (
+            ('beanie', 'class Forward: pass'),
+            ('yoyo', 'from yoyo import step'),
+        ):
+            self.migration('002_b.py', text)
+            with self.subTest(tool):
+                result = self.assert_error(self.fab('migrations:execute'), tool)
+                self.assertEqual(result.said.count('002_b.py is a '), 1)
+                self.assertNotIn('failed', result.said)
+                self.assertNotIn(',only=', result.said)
+
 
 class SaidTest(FleetTest):
     """What a command shows of a database in which it then fails."""
