@@ -648,5 +648,10 @@ class CountedTest(FleetTest):
         self.assert_ok(self.fab('migrations:plan'))
         self.spoil('b')
         said = self.shown(self.fab('migrations:execute,plan=plan.json'))
-        again = 'fab migrations:plan,to=008_c.py,file=plan-b.json,only=b\n'
+        again = 'fab migrations:plan,to=008_c.py,file=plan.json,only=b\n'
         self.assertTrue(said.endswith(f'To go on, type: {again}'), said)
+        self.mend('b')
+        only = f'only={self.name("b")}'
+        self.assert_ok(self.fab(f'migrations:plan,to=008_c.py,file=plan.json,{only}'))
+        self.assert_ok(self.fab(f'migrations:execute,plan=plan.json,{only}'))
+        self.assertEqual(self.names_in('b')[-2:], ['007_b.py', '008_c.py'])
