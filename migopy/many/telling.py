@@ -141,6 +141,13 @@ class FleetReport:
         if self._failures > IN_FULL:
             first, _, rest = text.partition('\n')
             text = f'{first} …' if rest else first
+            if (
+                failure is not None
+                and failure.is_for_rest
+                and not failure.is_unfinished
+            ):
+                # It may be named nowhere else: what goes on is not the same in all.
+                text += f' To go on, type: {spelling.command(failure.asked)}'
         elif outcome.gathered.dump is not None:
             back = Command('dbrestore', outcome.gathered.dump.name)
             typed = spelling.command(back)

@@ -655,3 +655,22 @@ class CountedTest(FleetTest):
         self.assert_ok(self.fab(f'migrations:plan,to=008_c.py,file=plan.json,{only}'))
         self.assert_ok(self.fab(f'migrations:execute,plan=plan.json,{only}'))
         self.assertEqual(self.names_in('b')[-2:], ['007_b.py', '008_c.py'])
+
+
+class ManyCountedTest(FleetTest):
+    """So many fail that no more than the first are told in full."""
+
+    letters = 'abcdefghijklmnopqrstu'
+
+    def test_each_names_the_command_that_goes_on(self) -> None:
+        for number in (1, 2):
+            self.migration(f'00{number}_a.py', COUNTED.format(number=number))
+        self.assert_ok(self.fab('migrations:execute'))
+        for letter in self.letters:
+            self.client[self.name(letter)].settings.insert_one({'bad': 1})
+        said = self.shown(self.fab('migrations:rollback,last=2,all=yes'))
+        end = 'To go on, type for each the command that stands above.\n'
+        self.assertTrue(said.endswith(end), said)
+        for letter in self.letters:
+            again = f' type: fab migrations:rollback,last=1,only={letter}\n'
+            self.assertIn(again, said)
