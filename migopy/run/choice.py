@@ -114,7 +114,7 @@ class Choice:
         if len(fitting) > 1:
             raise AmbiguousName(name, fitting)
         if fitting:
-            raise NoFile(fitting[0], fitting[0] in plan.registered)
+            raise NoFile(fitting[0], fitting[0] in plan.registered, plan.renamed)
 
     def name_of(self, name: str) -> str:
         """Give a migration's whole name, also without a file; raises as `find`."""
@@ -252,6 +252,7 @@ class Choice:
                 raise NotRunAsOne(chosen.name, self._plan.replaces[chosen.name])
             is_known = chosen.name in self._plan.registered or force
             if not is_known and not self._plan.unfinished_of(chosen):
+                self._refuse_renamed([chosen])
                 raise NotApplied(chosen.name)
             return [chosen]
         self._refuse_unfinished(None)

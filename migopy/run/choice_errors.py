@@ -61,17 +61,24 @@ class NoFile(MigopyException):
     """A migration whose file is gone, though the database knows it.
 
     `name` is its name, `is_applied` whether it is registered; else it is unfinished.
+    `renamed` is as of `Renamed`: what has its content would run if it was forgotten.
     """
 
-    def __init__(self, name: str, is_applied: bool) -> None:
+    def __init__(self, name: str, is_applied: bool, renamed: Mapping[str, str]) -> None:
         self.name = name
         self.is_applied = is_applied
         state = 'applied' if is_applied else 'unfinished'
-        super().__init__(
-            f'{name} is {state}, but its file is missing; nothing was done.\n'
+        new = next((new for new, old in renamed.items() if old == name), None)
+        said: list[Part] = [
             'Bring the file back (from version control, say), then type the command'
             ' again. If it is gone for good: ',
             Command('forget', name),
+        ]
+        if new is not None:
+            over = f'{new} has its content. To carry its record over: '
+            said = [over, Command('rename', name, new)]
+        super().__init__(
+            f'{name} is {state}, but its file is missing; nothing was done.\n', *said
         )
 
 

@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 from migopy import MigopyException
+from migopy.commands import Command
 from tests.hostile import with_unreadable
 from tests.project import FabTest, PlainTest
 
@@ -531,6 +532,21 @@ class BookkeepingTest(PlainTest):
         self.manager().forget('002')
         self.manager().execute()
         self.assertEqual(self.registered(), ['001_a.py', '003_b.py'])
+
+    def test_a_renamed_one_has_its_record_carried_over_first(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        (folder / '002_b.py').rename(folder / '003_b.py')
+        for typed in ('002', '002_b.py', '3', '003_b.py'):
+            for command in ('rollback', 'execute'):
+                message = self.refused(command, typed)
+                self.assertIn('fab migrations:rename,002_b.py,003_b.py', message)
+                self.assertNotIn('force=yes', message)
+        with self.assertRaises(MigopyException) as caught:
+            self.manager().rollback(last='1')
+        # Forgotten, it would run twice.
+        [rename] = caught.exception.next
+        self.assertEqual(rename, Command('rename', '002_b.py', '003_b.py'))
+        self.manager().forget('002_b.py')
 
     def test_one_without_a_file_is_named_by_its_number(self) -> None:
         (self.folder / 'mongomigrations' / '002_b.py').unlink()
