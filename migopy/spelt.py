@@ -13,9 +13,10 @@ def is_misspelling(name: str, word: str) -> bool:
     """Tell whether a name is a word in other capitals, its plural, or a slip of it.
 
     A slip is a letter that is wrong, is missing, is there too much, or has changed
-    places with its neighbour. None begins a word, or is a digit: `down2` is a name.
+    places with its neighbour. None begins a word, or is a digit: `down2` is a name. An
+    underscore at the end puts a word out of use on purpose.
     """
-    if name == word:
+    if name.rstrip('_') == word:
         return False
     name, word = name.lower(), word.lower()
     if name == word:

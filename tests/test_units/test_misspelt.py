@@ -117,6 +117,8 @@ class WordsTest(FileTest):
         'def upgrade(db): pass',
         'def downgrade(db): pass',
         'def down2(db): pass',
+        'def down_(db): pass',
+        'transaction_ = True',
         'def own(db): pass',
         'def town(db): pass',
         'def done(db): pass',
