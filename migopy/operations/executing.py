@@ -170,10 +170,10 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
 
     def waiting(holder: Holder) -> None:
         nonlocal agreed
-        observer.waiting(holder)
         if agreed is None and order.wait:
-            # What others roll back from now on, nobody has meant.
+            # What others roll back once it is said to wait, nobody has meant.
             agreed = Agreed(looked(order, site.plan()), was_asked=False)
+        observer.waiting(holder)
 
     with site.locked(order.asked.name, order.wait, waiting, order.names):
         if is_done(site, order, observer):

@@ -441,7 +441,11 @@ class LoginTest(TlsTest):
                 ),
                 (
                     self.as_user('ann', '&authMechanism=PLAIN&authSource=$external'),
-                    ['nobody log in so', 'PLAIN', 'Correct authMechanism in MONGO_URI'],
+                    [
+                        'nobody log in that way',
+                        'PLAIN',
+                        'Correct authMechanism in MONGO_URI',
+                    ],
                 ),
             ]
         )

@@ -10,8 +10,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
-from migopy.files import NoSuchFunction
-from migopy.operations.undoing import NeverExecuted
+from migopy.operations.undoing import KeptNoMore, NeverExecuted
 from migopy.undo import Conflicts, Damaged
 from migopy.undo.set_aside import Asides
 from tests import server
@@ -88,7 +87,7 @@ class KeptTest(PlainTest):
         """Chunks without their set would be found by nothing, and stay for ever."""
         self.cut_off()
         # They are of no use any more, which is seen before anything is done.
-        with self.assertRaises(NoSuchFunction):
+        with self.assertRaises(KeptNoMore):
             self.it.rollback('001')
         self.it.undo(forget='001')
         self.assertEqual(list(self.db.migrations_undo.find()), [])
