@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from migopy.commands import Again, Command, Part
 
@@ -62,3 +62,8 @@ def says_yes(options: Mapping[str, object], name: str) -> bool:
     """Tell whether an option is yes; what is neither yes nor no is refused later."""
     value = options.get(name)
     return value is True or str(value).lower() == 'yes'
+
+
+def deletes_images(command: str | None, options: Container[str]) -> bool:
+    """Tell whether a command deletes images, which come back from nowhere."""
+    return command == 'undo' and 'forget' in options

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Spelling
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.scope import is_trial, says_yes
+from migopy.scope import deletes_images, is_trial, says_yes
 from migopy.tell import IS_LOST
 from migopy.terminal import is_terminal
 
@@ -90,7 +90,7 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     asked = command.name in ('squash', 'unlock')
     undoes = command.name == 'rollback' and several
     marks = command.name == 'ignore' and not names_one
-    forgets = command.name == 'undo' and 'forget' in command.options
+    forgets = deletes_images(command.name, command.options)
     if asked or restores or undoes or marks or forgets:
         is_sure = says_yes(command.options, 'yes') or is_trial(command.options)
         lost = f'{IS_LOST}\n' if restores else ''

@@ -9,11 +9,12 @@ import base64
 import hashlib
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Container
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.face.sent import SENT
+from migopy.scope import deletes_images
 from migopy.terminal import is_coloured
 
 #: Commands that are about this machine or take effect at once. Where Fabric repeats a
@@ -58,10 +59,10 @@ class HostFailed(MigopyException):
         self.status = status
 
 
-def is_once(command: str | None, options: Collection[str]) -> bool:
+def is_once(command: str | None, options: Container[str]) -> bool:
     """Tell whether a command is carried out for the first of several hosts only."""
     # For another host there would be no images left to forget.
-    return command in ONCE or (command == 'undo' and 'forget' in options)
+    return command in ONCE or deletes_images(command, options)
 
 
 def key_shown(kind: str, key: bytes) -> str:

@@ -36,7 +36,7 @@ from migopy.many.selecting import (
     Selection,
     needs_name,
 )
-from migopy.scope import is_trial
+from migopy.scope import deletes_images, is_trial
 from migopy.site import Site
 from migopy.tell import LINES, Narrator, Voice
 from migopy.terminal import told_by
@@ -82,8 +82,8 @@ class Typed(NamedTuple):
 
     @property
     def is_forgetting(self) -> bool:
-        """Tell whether it deletes images, which come back from nowhere."""
-        return self.name == 'undo' and 'forget' in self.selection.options
+        """Tell whether it deletes images."""
+        return deletes_images(self.name, self.selection.options)
 
     @property
     def asks(self) -> bool:
